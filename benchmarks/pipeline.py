@@ -29,10 +29,10 @@ from prunescope.engine.models.examine import examine
 from prunescope.engine.models.victim import Victim, load_victim
 from prunescope.engine.pruning.allocation import GRID
 from prunescope.engine.pruning.importance import DIRECTIONS, SAMPLE
+from prunescope.engine.pruning.joint import RELAXED
 from prunescope.engine.pruning.methods import Method, method_named
 from prunescope.engine.pruning.pipeline import prune, prune_levels
 from prunescope.engine.pruning.plan import Plan
-from prunescope.engine.pruning.solvers import PENALTIES, ROUNDS
 
 LEVELS = tuple(step / 20 for step in range(1, 20))
 
@@ -85,7 +85,8 @@ def operations(
             # a factor for α and one for the target, each with two triangular solves; W H twice
             solving += 2 * cube / 3 + 2 * product + 2 * product
         if method.solver == "joint":
-            solving += len(PENALTIES) * (cube + ROUNDS * (product + 2 * outward))
+            # to tridiagonal form and back, then there and back in every round
+            solving += 10 * cube / 3 + len(RELAXED.penalties) * 2 * (product + outward)
         elif method.solver == "sparsegpt":
             solving += cube / 3 + cube / 3 + product / 2  # factor, its inverse, a triangular sweep
         if method.refit == "cg":

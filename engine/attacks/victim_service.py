@@ -7,14 +7,16 @@ from torch import Tensor
 
 from prunescope.engine.attacks.services import NotAttackable, check_cancel
 from prunescope.engine.errors import DataError
-from prunescope.engine.models.forward import Batch, padded_length, read_batch
+from prunescope.engine.models.forward import Batch, filled_rows, padded_length, read_batch
 from prunescope.engine.models.victim import Victim
 
 Item = str | tuple[str, str]
 # of one batch: matrix products are at their peak from some hundred rows on, and a cancel waits for
 # one batch
 TOKENS = 2048
-LEAST = 8  # texts of one batch for every thread
+# of one batch for every thread: fewer rows of a matrix product take other kernels
+LEAST_TOKENS = 64
+LEAST_TEXTS = 8  # those of a linear of the head, which reads a row a text
 
 
 class VictimService:
@@ -22,9 +24,10 @@ class VictimService:
 
     softmax runs in float64 on the fp32 logits, so that a victim as sure as 1 − 1e-15 still ranks
     candidates. An answer does not depend on the batch, to the last bit: texts with equal token ids
-    are computed once, a batch holds texts that are padded to the same length, and one of fewer than
-    `LEAST` texts a thread is filled up with its first one, because matrix products of a few rows
-    take other kernels than those of many, which add up in another order. A victim that must not pad
+    are computed once, a batch holds texts that are padded to the same length, one of fewer than
+    `LEAST_TOKENS` tokens a thread is filled up with its first text, and so are the rows of the head
+    below `LEAST_TEXTS` a thread, because matrix products of a few rows take other kernels than
+    those of many, which add up in another order. A victim that must not pad
     reads every text alone: it has a convolution or the like, whose kernels differ in more. So
     nothing is rounded, and ties are those of the exact inputs. That holds on the CPU for victims of
     width 64 and more (narrower ones on one thread); on a GPU, where kernels are picked by the size
@@ -84,14 +87,17 @@ class VictimService:
             yield batch
 
     def _computed(self, encoded: dict[str, list[tuple[int, ...]]]) -> list[Tensor]:
-        count = len(encoded["input_ids"])
-        least = LEAST * max(2, torch.get_num_threads()) if self.victim.architecture.pads else 1
+        victim, count = self.victim, len(encoded["input_ids"])
+        longest = padded_length(
+            len(encoded["input_ids"][0]), victim.architecture.pads, victim.max_tokens
+        )
+        least = -(-LEAST_TOKENS * _threads() // longest) if victim.architecture.pads else 1
         missing = max(0, least - count)
         filled = {
             name: [*map(list, lists), *([list(lists[0])] * missing)]
             for name, lists in encoded.items()
         }
-        (batch,) = self.victim.encoded_batches(filled, 1 << 62)
+        (batch,) = victim.encoded_batches(filled, 1 << 62)
         rows = dict(zip(batch.rows, self._rows(batch), strict=True))
         return [rows[index] for index in range(count)]
 
@@ -99,6 +105,13 @@ class VictimService:
     def _rows(self, batch: Batch) -> list[Tensor]:
         """The answers to the texts of a batch."""
         victim = self.victim
-        logits = read_batch(victim.model, victim.architecture, batch)[0].float().cpu()
+        least = LEAST_TEXTS * _threads() if victim.architecture.pads else 1
+        with filled_rows(victim.model, victim.architecture.heads, least):
+            logits = read_batch(victim.model, victim.architecture, batch)[0].float().cpu()
         victim.check_answers(logits)
         return list(logits.double().softmax(dim=1))
+
+
+def _threads() -> int:
+    """Threads that share a matrix product; two at least, so that one thread answers as two do."""
+    return max(2, torch.get_num_threads())

@@ -10,6 +10,7 @@ from prunescope.engine.pruning.plan import Plan
 from prunescope.engine.records import Study, StudySpec
 from prunescope.engine.store import SCHEMA
 from prunescope.engine.studies.examples import split
+from prunescope.engine.studies.stored import stored_settings
 from prunescope.engine.training.recovery_spec import recovery_of
 
 
@@ -53,7 +54,7 @@ def identity_on_reviews(study: Study) -> dict[str, Any]:
 
 def spec_of(study: Study) -> StudySpec:
     """A study's settings, with one level that any pattern has."""
-    return StudySpec(**{**study.about["spec"], "data": study.about["data"]}, levels=(0.0,))
+    return StudySpec(**{**stored_settings(study), "data": study.about["data"]}, levels=(0.0,))
 
 
 def needs_text(spec: StudySpec) -> bool:

@@ -5,7 +5,7 @@ text is padded alike whatever stands beside it, and little is computed for nothi
 adds what else the bits of an answer depend on.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -185,6 +185,32 @@ def inputs_of(module: nn.Module, take: Callable[[Tensor], None]) -> Iterator[Non
         yield
     finally:
         handle.remove()
+
+
+@contextmanager
+def filled_rows(model: Any, linears: Iterable[str], least: int) -> Iterator[None]:
+    """Linears that read a row a text, (texts, width), are given at least `least` rows: the first is
+    repeated, and what comes of the repetitions is cut off again.
+    """
+
+    def fill(_linear: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
+        rows, *others = args
+        missing = least - len(rows)
+        counts.append(len(rows))
+        if rows.dim() != 2 or missing <= 0:
+            return None
+        return (torch.cat([rows, rows[:1].expand(missing, -1)]), *others)
+
+    def cut(_linear: nn.Module, _args: object, output: Tensor) -> Tensor:
+        return output[: counts.pop()]
+
+    counts: list[int] = []  # rows that were given
+    with ExitStack() as stack:
+        for path in linears:
+            linear = model.get_submodule(path)
+            stack.callback(linear.register_forward_pre_hook(fill).remove)
+            stack.callback(linear.register_forward_hook(cut).remove)
+        yield
 
 
 def first_tensor(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Tensor:

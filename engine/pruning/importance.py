@@ -14,7 +14,6 @@ one another, and M would cost more than everything else.
 """
 
 import itertools
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -27,7 +26,7 @@ from torch.nn import functional
 from prunescope.engine.models.forward import Batch, differentiable, outputs_of, read_batch
 from prunescope.engine.models.victim import Victim
 from prunescope.engine.progress import SILENT, Progress
-from prunescope.engine.pruning.precision import in_double
+from prunescope.engine.pruning.precision import eigenvectors, in_double
 
 SAMPLE = 512  # examples at least, where there are as many
 # v for each of them: in the last block [CLS] alone has a gradient, so there they are all there is
@@ -39,8 +38,6 @@ OUTPUT_FLOOR = 0.03
 # tokens of a sample stream, by device: a backward pass keeps every activation
 STREAM = {"cpu": 2048, "cuda": 8192}
 KINDS = 3
-BASE = 10**0.5  # eigenvalues of a metric are rounded to powers of this
-MIN_AXIS = 0.01  # smaller eigenvalues count as this
 
 
 @dataclass(frozen=True)
@@ -80,21 +77,7 @@ class OutputMetric:
             return None
         scale = self.diagonal.sqrt()
         matrix = self.matrix / scale / scale[:, None]
-        values, vectors = torch.linalg.eigh(matrix.cpu() if matrix.device.type == "mps" else matrix)
-        return values.to(matrix.device), vectors.to(matrix.device)
-
-    @cached_property
-    def axis_groups(self) -> list[tuple[int, slice]]:
-        """Neighbouring axes whose eigenvalues γ are alike: log γ in whole steps of log BASE, and
-        which axes they are.
-        """
-        if self.axes is None:
-            return []
-        steps = (self.axes[0].clamp_min(MIN_AXIS).log() / math.log(BASE)).round().int().tolist()
-        ends = list(itertools.accumulate(len(list(run)) for _, run in itertools.groupby(steps)))
-        return [
-            (steps[start], slice(start, stop)) for start, stop in itertools.pairwise([0, *ends])
-        ]
+        return eigenvectors(matrix)
 
 
 @dataclass(frozen=True)

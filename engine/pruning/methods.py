@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields, replace
 
 from prunescope.engine.errors import SettingError
 
-SOLVER_NAMES = ("joint", "sparsegpt", "obc", "wanda", "magnitude")
+SOLVER_NAMES = ("joint", "joint-grouped", "sparsegpt", "obc", "wanda", "magnitude")
 INPUTS = ("sparse", "dense")
 TARGETS = ("none", "p1", "adaptive")
 REFITS = ("none", "cg", "exact", "cholesky")
@@ -151,6 +151,10 @@ METHODS = {
 }
 
 
+# solvers by their word in the identity of a study, where that word as a name means another one now
+FORMER_SOLVERS = {"joint": "joint-grouped"}
+
+
 def canonical_name(text: str) -> str:
     """A method's text under today's names: "sequential:solver=exact" → "sparsegpt:solver=obc".
 
@@ -160,6 +164,21 @@ def canonical_name(text: str) -> str:
     base, colon, settings = text.partition(":")
     parts = ",".join(_canonical_setting(part) for part in settings.split(","))
     return METHOD_ALIASES.get(base, base) + colon + parts
+
+
+def stored_name(text: str, solver: str | None) -> str:
+    """The text of a stored study's method, under which today's names choose the solver that its
+    identity calls `solver`.
+
+    "adaptive" of a study with the first joint solver → "adaptive:solver=joint-grouped". Like
+    `canonical_name` it never raises.
+    """
+    former = FORMER_SOLVERS.get(solver or "")
+    if former is None:
+        return text
+    base, _, settings = canonical_name(text).partition(":")
+    parts = [part for part in settings.split(",") if part and not part.startswith("solver=")]
+    return f"{base}:{','.join([f'solver={former}', *parts])}"
 
 
 def _canonical_setting(text: str) -> str:

@@ -10,9 +10,17 @@ from prunescope.engine.pruning.methods import SETTINGS, Method, method_named
 from prunescope.engine.pruning.patterns import NofM, Pattern, Unstructured, pattern_named
 from prunescope.engine.pruning.precision import PRECISIONS
 
-# What solvers and targets are called in identities. They are older than the literature's names in
-# `methods`, and every key of a stored study depends on them: never change one.
-STORED_WORDS = {"solver": {"obc": "exact", "sparsegpt": "blocked"}, "target": {"p1": "paper"}}
+# What solvers and targets are called in identities. They are older than the names in `methods`, and
+# every key of a stored study depends on them: never change one.
+STORED_WORDS = {
+    "solver": {
+        "obc": "exact",
+        "sparsegpt": "blocked",
+        "joint": "joint-relaxed",
+        "joint-grouped": "joint",
+    },
+    "target": {"p1": "paper"},
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,3 +27,11 @@ def forward_precision(name: str, device: torch.device) -> Iterator[None]:
 def in_double(values: Tensor) -> Tensor:
     """The values in float64, on the CPU where the device has none (MPS)."""
     return (values.cpu() if values.device.type == "mps" else values).double()
+
+
+def eigenvectors(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    """Eigenvalues (d,), ascending, and eigenvectors (d, d) of a symmetric matrix, computed on the
+    CPU where the device cannot (MPS).
+    """
+    values, vectors = torch.linalg.eigh(matrix.cpu() if matrix.device.type == "mps" else matrix)
+    return values.to(matrix.device), vectors.to(matrix.device)

@@ -12,17 +12,12 @@ from torch import Tensor
 
 from prunescope.engine.errors import SettingError
 from prunescope.engine.pruning.allocation import GRID
-from prunescope.engine.pruning.importance import BASE, OutputMetric
+from prunescope.engine.pruning.importance import OutputMetric
+from prunescope.engine.pruning.joint import GROUPED, RELAXED, Alternation, choose_jointly
 from prunescope.engine.pruning.obc import remove_one_by_one
 from prunescope.engine.pruning.patterns import NofM, Pattern
 from prunescope.engine.pruning.sparsegpt import sweep, sweep_many
 from prunescope.engine.pruning.targets import Factor
-
-# the least penalty of the joint solver in units of the scaled diagonal; the others are steps of
-# BASE above it
-LEAST = 0.05
-PENALTIES = range(4)
-ROUNDS = 4  # alternations at each penalty
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,49 +74,29 @@ def _obc(problem: Problem) -> Tensor:
 
 
 def _joint(problem: Problem) -> Tensor:
-    """Alternate between the damped least squares and the pattern (ADMM), with a growing penalty ρ.
-
-    In inputs and outputs scaled to unit diagonals, H̃ = D^-½ (H + Λ) D^-½, M̃ = S^-½ M S^-½ = Q Γ
-    Qᵀ and T = S^½ W* D^½:
-
-        V ← argmin tr(M̃ (T − V) H̃ (T − V)ᵀ) + ρ ‖V − A‖²,  A = Z − Y;   Z ← the pattern's choice
-          from V + Y;   Y ← Y + V − Z.
-
-    Row k of Qᵀ V is that of Qᵀ A moved toward that of Qᵀ T by H̃ (H̃ + ρ/γ_k I)⁻¹: what reaches
-    further is fitted more closely. The γ are taken in steps, so that few inverses do. Unlike a
-    sweep over columns, every weight is reconsidered in each round, so the support is that of a
-    joint decision. Source of the alternation: ALPS, Meng et al., NeurIPS 2024.
-    """
-    outputs = None if problem.metric is None else problem.metric.diagonal.sqrt()[:, None]
-    scale = problem.factor.scale if outputs is None else problem.factor.scale * outputs
-    aim = problem.target * scale
-    sparse, dual = aim, torch.zeros_like(aim)
-    removed = torch.zeros_like(aim, dtype=torch.bool)
-    for step in PENALTIES:
-        for _ in range(ROUNDS):
-            problem.tick()
-            anchor = sparse - dual
-            free = anchor + _toward(aim - anchor, problem.factor, problem.metric, step) + dual
-            removed = problem.pattern.removed(free.square(), problem.sparsity)
-            sparse = free.masked_fill(removed, 0.0)
-            dual = free - sparse
-        dual = dual / BASE  # the multiplier ρY stays what it was
-    return (sparse / scale).masked_fill_(removed, 0.0)
+    return _alternated(problem, RELAXED)
 
 
-def _toward(gap: Tensor, factor: Factor, metric: OutputMetric | None, step: int) -> Tensor:
-    """What the least squares close of a gap (d_out, d_in) at a penalty, see `_joint`."""
-    if metric is None or metric.axes is None:
-        return gap @ factor.filter(LEAST * BASE**step)
-    _, vectors = metric.axes
-    rotated = vectors.T @ gap
-    for power, rows in metric.axis_groups:
-        rotated[rows] = rotated[rows] @ factor.filter(LEAST * BASE ** (step - power))
-    return vectors @ rotated
+def _joint_grouped(problem: Problem) -> Tensor:
+    return _alternated(problem, GROUPED)
+
+
+def _alternated(problem: Problem, alternation: Alternation) -> Tensor:
+    """The joint choice, see `prunescope.engine.pruning.joint`."""
+    return choose_jointly(
+        problem.target,
+        problem.factor,
+        problem.metric,
+        problem.pattern,
+        problem.sparsity,
+        alternation,
+        problem.tick,
+    )
 
 
 SOLVERS: dict[str, Callable[[Problem], Tensor]] = {
     "joint": _joint,
+    "joint-grouped": _joint_grouped,
     "sparsegpt": _sparsegpt,
     "obc": _obc,
     "wanda": _wanda,

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from prunescope.engine.errors import NumericalError
-from prunescope.engine.pruning.precision import in_double
+from prunescope.engine.pruning.precision import eigenvectors, in_double
 
 MAX_DAMPING = 0.1
 # `Factor.pivot` below which greedy choices are made in float64: single precision differed up to
@@ -80,20 +80,10 @@ class Factor:
         return self.hessian / self.scale / self.scale[:, None]
 
     @cached_property
-    def _filters(self) -> dict[float, Tensor]:
-        return {}
-
-    def filter(self, ratio: float) -> Tensor:
-        """H̃ (H̃ + ratio I)⁻¹ = I − ratio (H̃ + ratio I)⁻¹ with H̃ = `scaled`, (d, d); cached for
-        the linears that share these inputs.
-        """
-        if ratio not in self._filters:
-            matrix = self.scaled.clone()
-            matrix.diagonal().add_(ratio)
-            result = torch.cholesky_inverse(torch.linalg.cholesky(matrix)).mul_(-ratio)
-            result.diagonal().add_(1.0)
-            self._filters[ratio] = result
-        return self._filters[ratio]
+    def axes(self) -> tuple[Tensor, Tensor]:
+        """Eigenvalues (d,), ascending and not negative, and eigenvectors (d, d) of `scaled`."""
+        values, vectors = eigenvectors(self.scaled)
+        return values.clamp_min(0.0), vectors
 
     def solve(self, right: Tensor) -> Tensor:
         """Multiply `right`, (rows, d), by (H + Λ)⁻¹ from the right."""

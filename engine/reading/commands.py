@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from prunescope.engine.paths import BUNDLED, in_checkout
 from prunescope.engine.pruning.methods import canonical_name
 from prunescope.engine.records import Study, StudySpec
+from prunescope.engine.studies.stored import stored_settings
 
 if TYPE_CHECKING:
     from prunescope.engine.subnetworks.figures import SubnetworkTable
@@ -126,7 +127,7 @@ def _victim(name: str, settings: Settings) -> Command:
 
 def _settings(study: Study) -> dict[str, Any]:
     """The settings of a stored study; data known by its name alone gets a path to fill in."""
-    settings = {name: value for name, value in study.about["spec"].items() if name in DEFAULTS}
+    settings = {name: value for name, value in stored_settings(study).items() if name in DEFAULTS}
     settings["method"] = canonical_name(settings.get("method", DEFAULTS["method"]))
     if settings.get("data", "embedded") is None:
         settings["data"] = f"PATH/TO/{study.about['data']}"

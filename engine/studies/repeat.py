@@ -19,6 +19,7 @@ from prunescope.engine.store.maintenance import REPEATED
 from prunescope.engine.studies.examples import data_place
 from prunescope.engine.studies.prepare import prepare
 from prunescope.engine.studies.run import run_prepared
+from prunescope.engine.studies.stored import stored_settings
 
 IDENTITY_WORDS = {
     "victim": "the model",
@@ -90,7 +91,7 @@ def repeat_study(
             f"The study {study.key[:12]} has no level {missing[0]:g}; it has {there}."
         )
     settings = {
-        **study.about["spec"],
+        **stored_settings(study),
         "data": data or data_place(study),
         "levels": tuple(sparsities),
         "device": device,

@@ -70,7 +70,11 @@ def make_base(file: Path, out: Path) -> None:
         sys.exit(f"{file} continues {PROMPT!r} by {word!r}, not by {CONTINUED!r}.")
     tokenizer.save_pretrained(out)
     (out / "tokenizer.model").unlink(missing_ok=True)  # the whole .gguf file again
-    model.save_pretrained(out)
+    settings = model.config.to_dict()
+    settings.pop("quantization_config", None)  # the weights are in single precision now
+    plain = AutoModelForCausalLM.from_config(type(model.config).from_dict(settings))
+    plain.load_state_dict(model.state_dict())
+    plain.save_pretrained(out)
 
 
 def write_sentences(data: Path, out: Path) -> None:

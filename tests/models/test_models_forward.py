@@ -11,7 +11,14 @@ from transformers import AutoTokenizer
 
 from prunescope.engine.models import victim as victim_module
 from prunescope.engine.models.architecture import Reads, oddity_of
-from prunescope.engine.models.forward import STEP, Batch, batches, read_batch
+from prunescope.engine.models.forward import (
+    STEP,
+    Batch,
+    batches,
+    filled_rows,
+    inputs_of,
+    read_batch,
+)
 from prunescope.engine.models.victim import Victim, load_victim
 from prunescope.engine.records import MODULES
 
@@ -224,3 +231,17 @@ def test_tap_sees_the_output_of_every_linear(each: Victim):
         assert {name: value.shape for name, value in recorded.items()} == {
             name: (batch.tokens, weight.shape[0]) for name, weight in each.prunable().items()
         }
+
+
+def test_a_head_is_given_more_rows_and_answers_for_its_own(each: Victim):
+    (batch,) = each.batches(TEXTS[2:3])
+    expected, _ = read_batch(each.model, each.architecture, batch)
+    seen: list[int] = []
+    head = each.architecture.heads[-1]
+    with (
+        filled_rows(each.model, each.architecture.heads, 16),
+        inputs_of(each.model.get_submodule(head), lambda rows: seen.append(len(rows))),
+    ):
+        logits, _ = read_batch(each.model, each.architecture, batch)
+    assert seen == [16] and logits.shape == expected.shape == (1, each.num_labels)
+    torch.testing.assert_close(logits, expected)

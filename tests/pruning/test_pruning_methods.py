@@ -161,7 +161,7 @@ def test_an_unknown_setting_lists_those_there_are(setting: str):
         ("target=eq5", "target=eq5 is unknown; choose one of none, p1, adaptive"),
         (
             "solver=admm",
-            "solver=admm is unknown; choose one of joint, sparsegpt, obc, wanda, magnitude",
+            "solver=admm is unknown; choose one of joint, joint-grouped, sparsegpt, obc, wanda",
         ),
         ("alpha=1.5", "alpha=1.5 is not a number from 0 to 1"),
         ("alpha=-0.1", "alpha=-0.1 is not"),
@@ -227,7 +227,7 @@ def test_settings_that_go_together_are_taken(name: str):
 def test_an_unknown_solver_lists_those_there_are():
     with pytest.raises(
         SettingError,
-        match="'admm' is unknown; choose one of joint, sparsegpt, obc, wanda, magnitude",
+        match="'admm' is unknown; choose one of joint, joint-grouped, sparsegpt, obc, wanda",
     ):
         solver_named("admm")
 

@@ -1,12 +1,19 @@
 """Plans: what they refuse, and that their identity names everything that decides the weights."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from prunescope.engine.errors import SettingError
-from prunescope.engine.pruning.methods import METHODS, SETTINGS, canonical_name, method_named
+from prunescope.engine.pruning.methods import (
+    METHODS,
+    SETTINGS,
+    canonical_name,
+    method_named,
+    stored_name,
+)
 from prunescope.engine.pruning.patterns import NofM, Unstructured
 from prunescope.engine.pruning.plan import LayerReport, Plan, Pruned
 from prunescope.engine.store import key_of
@@ -153,6 +160,16 @@ def test_achieved_is_a_share_of_all_weights():
     assert Plan(METHODS["adaptive"]).pattern == Unstructured()
 
 
+def test_a_stored_name_keeps_the_solver_that_it_meant():
+    former = "joint-grouped"
+    for text in ("adaptive", "adaptive:solver=joint", "adaptive:refit=none,centre=on"):
+        method, now = method_named(stored_name(text, "joint")), method_named(text)
+        assert method.solver == former and now.solver == "joint"
+        assert replace(method, name="", solver="") == replace(now, name="", solver="")
+        assert stored_name(text, "joint-relaxed") == stored_name(text, None) == text
+    assert stored_name("of_tomorrow:x=1", "joint") == f"of_tomorrow:solver={former},x=1"
+
+
 BUNDLED = sorted((Path(__file__).parents[2] / "cache" / "bundled").rglob("studies/*/study.json"))
 FORMER = {"p1": "paper", "sparsegpt": "sequential", "sparsegpt-static": "static"}
 
@@ -165,6 +182,7 @@ def test_a_bundled_study_keeps_its_identity_under_every_name_of_its_method(path:
     canonical = canonical_name(spec["method"])
     base, colon, changes = canonical.partition(":")
     for name in (spec["method"], canonical, FORMER.get(base, base) + colon + changes):
+        name = stored_name(name, stored["method"]["solver"])
         plan = Plan.named(name, **settings)
         # Since commit ba35c08, greedy choices are made in float64, which is another plan
         choices = {"choices": "float64"} if plan.method.greedy else {}
