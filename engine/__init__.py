@@ -132,6 +132,7 @@ _HOME = {
     "smallest_difference": "prunescope.engine.reading.sample_size",
     "spelled_out": "prunescope.engine.formatting",
     "store_sizes": "prunescope.engine.store.maintenance",
+    "stored_settings": "prunescope.engine.studies.stored",
     "study_names": "prunescope.engine.reading.names",
     "study_rows": "prunescope.engine.store.listing",
     "study_title": "prunescope.engine.reading.names",

@@ -30,9 +30,10 @@ def further_texts(
     A column is found by its usual name, or as `choice` says where the file has that column. Raises
     DataError where a file cannot be read, has no texts, or has single texts for a study of pairs.
     """
-    left_out = exclude | set(own.row_keys())
-    rows = dict.fromkeys(row for file in files for row in _rows_of(file, own, choice))
-    kept = [row for row in rows if row not in left_out]
+    exclude = set(map(_without_blanks, exclude))
+    left_out = exclude | set(map(_without_blanks, own.row_keys()))
+    rows = (row for file in files for row in _rows_of(file, own, exclude, choice))
+    kept = [row for row in dict.fromkeys(rows) if row not in left_out]
     random.Random(seed).shuffle(kept)
     return Examples(
         tuple(text for text, _ in kept),
@@ -42,8 +43,12 @@ def further_texts(
     )
 
 
-def _rows_of(file: str, own: Examples, choice: Choice) -> Iterator[tuple[str, str]]:
-    """(text, pair) of every row, the pair empty for single texts."""
+def _rows_of(
+    file: str, own: Examples, exclude: set[tuple[str, str]], choice: Choice
+) -> Iterator[tuple[str, str]]:
+    """(text, pair) of every row, the pair empty for single texts. Of those in `exclude` no part is
+    left either.
+    """
     rows = [row for table in read_source(file).tables for row in _rows_in(table, own, choice)]
     if not rows:
         raise DataError(f"{file} holds no text; leave it out of `calibration_data`.")
@@ -52,7 +57,11 @@ def _rows_of(file: str, own: Examples, choice: Choice) -> Iterator[tuple[str, st
         return
     most = sorted(map(_words, own.texts))[int(SHARE_BELOW * len(own))]
     for text, _ in rows:
+        if (text, "") in exclude:
+            continue
         for sentence in _SENTENCE.split(text):
+            if (sentence.strip(), "") in exclude:
+                continue
             words = sentence.split()
             if len(words) >= FEWEST_WORDS:
                 yield " ".join(words[:most]), ""
@@ -72,6 +81,11 @@ def _rows_in(table: Table, own: Examples, choice: Choice) -> Iterator[tuple[str,
         if all(isinstance(cell, str) and cell.strip() for cell in cells):
             text, *pair = (cell.strip() for cell in cells)
             yield text, pair[0] if pair else ""
+
+
+def _without_blanks(row: tuple[str, str]) -> tuple[str, str]:
+    """A row as `_rows_in` reads it: a study's own texts, as those of SST-2, may end in a blank."""
+    return row[0].strip(), row[1].strip()
 
 
 def _words(text: str) -> int:

@@ -17,7 +17,7 @@ from typing import Any
 from prunescope.engine.records import TIMED, LevelResult
 
 NAME = "index.sqlite"
-VERSION = 1
+VERSION = 2
 WAIT = 1.0  # seconds that a writer waits for another one
 Status = tuple[int, int, int, int]  # size, two times and inode of a file
 # An entry's summary, or None for a damaged entry.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from prunescope.engine.records import Study
 from prunescope.engine.store.index import Entry, Index, level_summary
 from prunescope.engine.store.layers import KEY, Store
 
@@ -25,6 +26,8 @@ class StudyRow:
     bytes: int  # of what the user's own folder holds of it, or of the layer where it is not there
     modified: float  # the newest of its files, s since 1970
     pinned: bool
+    # The method's solver by its word in the identity, see `studies.stored`; None where it has none.
+    solver: str | None = None
 
 
 def study_rows(store: Store) -> list[StudyRow]:
@@ -49,15 +52,21 @@ def study_rows(store: Store) -> list[StudyRow]:
 def _summary(store: Store, path: Path) -> dict[str, Any] | None:
     if path.name == "study.json":
         head = store.head(path)
-        return None if head is None else {"about": head.about}
+        return None if head is None else _head_summary(head)
     study = store.study_head(path.parent.name)
     level = store.level_at(path, study.identity) if study is not None else None
     return None if level is None else level_summary(level)
 
 
+def _head_summary(head: Study) -> dict[str, Any]:
+    plan = head.identity.get("plan") or {}
+    return {"about": head.about, "solver": plan.get("method", {}).get("solver")}
+
+
 def _add(part: dict[str, Any], entry: Entry, layer: Path) -> None:
     if entry.name == "study.json":
         part.setdefault("about", entry.summary["about"])
+        part.setdefault("solver", entry.summary["solver"])
         part.setdefault("layer", layer)
     else:
         part["levels"][entry.summary["sparsity"]] = entry.summary
@@ -77,4 +86,5 @@ def _row(store: Store, key: str, part: dict[str, Any]) -> StudyRow:
         size,
         part["modified"],
         (store.root / "studies" / key / PIN).is_file(),
+        part["solver"],
     )

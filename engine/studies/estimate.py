@@ -8,7 +8,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from prunescope.engine.formatting import pluralize
-from prunescope.engine.pruning.methods import canonical_name
+from prunescope.engine.pruning.methods import canonical_name, stored_name
 from prunescope.engine.records import StudySpec
 from prunescope.engine.store.listing import StudyRow
 from prunescope.engine.training.recovery_spec import recovery_of
@@ -175,12 +175,13 @@ def _missing_levels(spec: StudySpec, rows: Sequence[StudyRow]) -> list[float]:
         {name: value for name, value in asdict(each).items() if name not in ("levels", "device")}
         for each in (spec, StudySpec())
     )
-    stored = {  # a study from before a setting was there has its default
-        level["sparsity"]
-        for row in rows
-        if {**usual, **row.about["spec"]} == settings
-        for level in row.levels
-    }
+
+    def is_same(row: StudyRow) -> bool:
+        # a study from before a setting was there has its default
+        own = {**usual, **row.about["spec"]}
+        return {**own, "method": stored_name(own["method"], row.solver)} == settings
+
+    stored = {level["sparsity"] for row in rows if is_same(row) for level in row.levels}
     return [level for level in spec.levels if level not in stored]
 
 

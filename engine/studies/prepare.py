@@ -108,7 +108,7 @@ def prepare(
     if any(spec.levels) and plan.method.calibrated:
         # before the dense level is measured, not after it
         check_tokens(victim, plan, study.about["calibration_tokens"], len(data.calibration))
-    notices = (*victim.notices, *notices, *_one_class(data.evaluation))
+    notices = (*victim.notices, *notices, *_unused_files(spec, data), *_one_class(data.evaluation))
     return PreparedStudy(spec, study, victim, plan, data, notices)
 
 
@@ -124,6 +124,18 @@ def _study_data(dataset: Dataset, spec: StudySpec) -> StudyData:
     names = tuple(dataset.label_names or ())
     own = own_texts(calibration, dataset)
     return StudyData(dataset.name, names, calibration, held_out, evaluation, tuple(attacked), own)
+
+
+def _unused_files(spec: StudySpec, data: StudyData) -> list[str]:
+    """A notice where further files were named and no text of theirs is used."""
+    if not spec.further_files or data.own < len(data.calibration):
+        return []
+    if data.own < spec.calibration:
+        return ["The further calibration data has no text that the study's data does not have."]
+    return [
+        f"The further calibration data is not read: {data.name} has the {data.own:,} calibration "
+        "texts that were asked for; ask for more with `calibration`."
+    ]
 
 
 def _one_class(evaluation: Examples) -> list[str]:

@@ -3,7 +3,7 @@ and the form after a reload.
 """
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from made_up_studies import made_up_study, save
 from pages import app_at
 from streamlit.testing.v1 import AppTest
 
+from prunescope.app.screens.check.link import view_of_study
 from prunescope.app.screens.check.settings import levels_in
 from prunescope.app.screens.check.start import command
 from prunescope.engine import JobQueue, LiveJob, SettingError, Store, StudySpec, Workbench, paths
@@ -347,6 +348,12 @@ def test_a_study_fills_the_form_again(cache: Path) -> None:
     assert app.text_input(key="check-max_queries").value == "50"
     assert app.text_input(key="check-levels").value == "0, 40, 50, 90"
     assert "".join(app.query_params["label_map"]) == "0=0,1=1"
+
+
+def test_a_study_of_a_former_solver_is_measured_again_with_it(cache: Path) -> None:
+    study = save(cache, made_up_study(spec={**asdict(StudySpec())}))
+    former = replace(study, identity={**study.identity, "plan": {"method": {"solver": "joint"}}})
+    assert view_of_study(former)["method"] == "adaptive:solver=joint-grouped"
 
 
 def test_a_job_shows_its_progress_and_the_answer_when_levels_are_there(cache: Path) -> None:

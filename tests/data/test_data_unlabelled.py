@@ -50,6 +50,19 @@ def test_texts_alone_are_read_each_once_and_not_those_that_are_known(
     assert texts.pairs is None and set(texts.labels) == {NO_LABEL}
 
 
+def test_no_part_of_a_text_that_is_left_out_is_read(
+    write: Callable[[str, dict[str, list[object]]], str],
+) -> None:
+    known = {("held out already ", ""), (REVIEW, "")}  # as they are in the study's data
+    short = write("short.tsv", {"text": ["held out already", "a new text"]})
+    assert read([short], exclude=known).texts == ("a new text",)
+    long = write("long.parquet", {"text": [REVIEW, "Held out.\nheld out already\n" * 9]})
+    assert read([long], exclude=known).texts == ()
+    blank = Examples(tuple(f"{text} " for text in OWN.texts), None, OWN.labels)
+    own = write("own.tsv", {"text": list(OWN.texts)})
+    assert read([own], own=blank).texts == ()
+
+
 def test_the_order_is_drawn_with_the_seed(
     write: Callable[[str, dict[str, list[object]]], str],
 ) -> None:

@@ -96,6 +96,16 @@ def test_files_that_are_not_needed_change_no_key(
     assert more.study.key != plain.study.key and more.study.identity["adding"] == examples.RULE
 
 
+def test_files_of_which_no_text_is_used_have_a_notice(spec: StudySpec, further: Path) -> None:
+    named = replace(spec, calibration_data=str(further))
+    assert any("is not read" in notice for notice in prepare(named).notices)
+    train = str(Path(spec.data) / "train.tsv")
+    nothing_new = replace(named, calibration=10_000, calibration_data=train)
+    assert any("has no text that" in notice for notice in prepare(nothing_new).notices)
+    used = prepare(replace(named, calibration=10_000))
+    assert not any("further" in notice for notice in (*prepare(spec).notices, *used.notices))
+
+
 @pytest.mark.parametrize(
     ("own", "total", "counts"),
     [

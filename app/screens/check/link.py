@@ -37,7 +37,7 @@ def view_of(spec: engine.StudySpec, model: str, data: str) -> dict[str, str]:
 def view_of_study(study: engine.Study) -> dict[str, str]:
     """The settings of a stored study; data of which only the name is known is left out."""
     values: Values = {
-        **study.about["spec"],
+        **engine.stored_settings(study),
         "levels": tuple(level.sparsity for level in study.levels),
     }
     settings = {name: value for name, value in values.items() if name in SETTINGS}
