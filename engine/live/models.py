@@ -5,12 +5,14 @@ or that the cache holds without calibration text. Keeps what is expensive to loa
 within a bound.
 """
 
+import os
 from dataclasses import dataclass, replace
 from typing import Any
 
 from prunescope.engine.errors import (
     DamagedEntryError,
     DataError,
+    ModelError,
     ResourceError,
     SettingError,
 )
@@ -24,7 +26,9 @@ from prunescope.engine.live.on_reviews import needs_text, on_reviews, plan_of, s
 from prunescope.engine.live.readiness import ReadyModels
 from prunescope.engine.live.study_model import StudyModel
 from prunescope.engine.live.text_attack import checked_text
+from prunescope.engine.models.files import is_local_name
 from prunescope.engine.models.victim import Victim, load_victim
+from prunescope.engine.paths import expanded
 from prunescope.engine.progress import SILENT, Progress
 from prunescope.engine.pruning.pipeline import prune
 from prunescope.engine.pruning.plan import Pruned
@@ -277,7 +281,7 @@ class LiveModels:
             largest = max((bytes_in_memory([value]) for value in self._dense_victims()), default=0)
             self._cache.make_room(LOADING_BYTES * largest)
             report("load model", 0, 1)
-            victim = load_victim(model)
+            victim = _loaded(study, model)
             release_memory()
         self._cache.put(key, victim)
         return victim
@@ -296,6 +300,16 @@ def _study_model(
     pruned: Pruned, key: str, notice: str | None = None, shipped: ShippedModel | None = None
 ) -> StudyModel:
     return StudyModel(pruned.victim, key, pruned.sparsity, pruned.achieved, pruned, notice, shipped)
+
+
+def _loaded(study: Study, model: str) -> Victim:
+    """The dense victim that a study names. Raises ModelError where it is not on this machine."""
+    if study.bundled and is_local_name(model) and not os.path.isdir(expanded(model)):
+        raise ModelError(
+            f"The model of this study, {study.about['model']}, does not ship: its figures alone "
+            "do. Choose another study."
+        )
+    return load_victim(model)
 
 
 def _difference(study: Study, loaded: Study) -> str:

@@ -11,6 +11,7 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification
 
+from prunescope.engine.errors import ModelError
 from prunescope.engine.export.shipped import save_shipped
 from prunescope.engine.live import models as live_models
 from prunescope.engine.live.models import LiveModels
@@ -294,3 +295,16 @@ def test_a_model_that_ships_is_looked_into_and_given_out_as_what_it_is_without_d
     shipped = again.sparse(study, 0.5).victim.model.state_dict()
     for name, value in packed.state_dict().items():
         assert torch.equal(value, shipped[name]), name
+
+
+def test_a_bundled_study_of_a_model_that_does_not_ship_says_so(tmp_path: Path):
+    models = LiveModels(Store(tmp_path))
+    studies = [
+        study
+        for study in models.store.studies()
+        if not study.about["spec"]["model"].startswith("embedded")
+    ]
+    assert studies
+    for study in studies:
+        with pytest.raises(ModelError, match="does not ship: its figures alone do"):
+            models.dense(study)
