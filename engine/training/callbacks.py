@@ -13,6 +13,7 @@ class TrainerCallback:
     once, before its first step.
     """
 
+    remedy = ""  # of a divergence, for people; empty: a lower learning rate
     tolerance = 2.0  # divergence: a mean loss above so many times that of guessing, ln(classes)
 
     def trainable(self, model: nn.Module) -> dict[str, nn.Parameter]:

@@ -236,9 +236,10 @@ class Training:
             if self._keep is not None and self._keep.is_file()
             else ""
         )
+        lower = f"lower the learning rate {self._spec.learning_rate:g}"
         return TrainingDiverged(
-            f"{self._spec.name} diverged at step {step} of {self.steps}: {symptom}; lower the "
-            f"learning rate {self._spec.learning_rate:g}.{last_checkpoint}"
+            f"{self._spec.name} diverged at step {step} of {self.steps}: {symptom}; "
+            f"{self._callback.remedy or lower}.{last_checkpoint}"
         )
 
     def _check_is_due(self) -> bool:

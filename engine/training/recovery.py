@@ -176,6 +176,8 @@ class _FixedZeros(TrainerCallback):
     falls.
     """
 
+    # its learning rate is no setting
+    remedy = "prune less, hold out more texts, or choose another `recover`"
     tolerance = 5.0  # of a model that is pruned far, before it is tuned
 
     def __init__(self, victim: Victim, error: Callable[[], float]) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from prunescope.engine.data import Examples
-from prunescope.engine.errors import InterruptedStudy
+from prunescope.engine.errors import InterruptedStudy, TrainingDiverged
 from prunescope.engine.evaluation.measure import relative_error
 from prunescope.engine.models.fingerprint import weights_sha256
 from prunescope.engine.models.victim import Victim, load_victim
@@ -173,6 +173,15 @@ def test_weights_that_no_step_improves_stay(
     tuned = recover(victim, pruned, TEXTS, HELD_OUT, SHORT, "key")
     assert weights_sha256(tuned.victim.model) == before
     assert f"went from {start:.3f} to {start:.3f}" in tuned.notices[-1]
+
+
+def test_a_divergence_names_what_can_be_set(
+    victim: Victim, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recovery._FixedZeros, "tolerance", 0.0)
+    long = Recovery("global", 0, steps=60, texts=4)
+    with pytest.raises(TrainingDiverged, match="prune less, hold out more texts, or choose"):
+        recover(victim, pruned_by_magnitude(victim), TEXTS, HELD_OUT, long, "key")
 
 
 def test_no_label_is_read(victim: Victim) -> None:
