@@ -23,11 +23,19 @@ from prunescope.engine.records import AttackRecord, LevelResult
 from prunescope.engine.store import Store, level_key
 from prunescope.engine.studies.attack import attack_level
 from prunescope.engine.studies.prepare import PreparedStudy
-from prunescope.engine.studies.pruned import pruned_at
+from prunescope.engine.studies.pruned import TUNING_SHARE, pruned_at
+from prunescope.engine.training.recovery_spec import recovery_of
 
 Result = TypeVar("Result")
 # of a level's time, roughly as measured with the embedded victim
-SHARES = {"prune": 6, "evaluate": 1, "layer errors": 1, "attack": 12}
+SHARES: dict[str, float] = {"prune": 6, "evaluate": 1, "layer errors": 1, "attack": 12}
+
+
+def shares_of(prepared: PreparedStudy) -> dict[str, float]:
+    """The shares of a level's time, less the attack where there is none, and with the tuning."""
+    tuning = 0 if recovery_of(prepared.spec) is None else TUNING_SHARE
+    attack = 0 if prepared.spec.attack == "none" else SHARES["attack"]
+    return SHARES | {"prune": SHARES["prune"] * (1 + tuning), "attack": attack}
 
 
 def measure_level(
@@ -61,7 +69,7 @@ def _saved_meanwhile(prepared: PreparedStudy, sparsity: float, store: Store) -> 
 def _measure(
     prepared: PreparedStudy, sparsity: float, store: Store, report: Progress
 ) -> LevelResult:
-    seconds, parts = dict[str, float](), report.parts(SHARES)
+    seconds, parts = dict[str, float](), report.parts(shares_of(prepared))
     pruned = _timed(seconds, "prune", lambda: pruned_at(prepared, sparsity, store, parts["prune"]))
     # the level may have waited in the cache since a pass over many levels, or been attacked ahead
     seconds |= prepared.seconds.get(sparsity, {})

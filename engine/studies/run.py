@@ -11,7 +11,7 @@ from prunescope.engine.records import LevelResult, Study, StudySpec
 from prunescope.engine.store import Store, level_key
 from prunescope.engine.studies.attack import attack_together
 from prunescope.engine.studies.events import StudyOpened
-from prunescope.engine.studies.level import SHARES, measure_level
+from prunescope.engine.studies.level import SHARES, measure_level, shares_of
 from prunescope.engine.studies.prepare import PreparedStudy, prepare
 from prunescope.engine.studies.pruned import prune_ahead, pruned_at
 
@@ -65,8 +65,9 @@ def _measure_batch(
     read theirs from the cache.
     """
     groups = _chunks(levels, ATTACKED_TOGETHER)
-    ahead = SHARES["prune"] if len(levels) > 1 else 0
-    parts = report.parts({"prune": ahead, "measure": sum(SHARES.values()) - ahead})
+    shares = shares_of(prepared)
+    ahead = shares["prune"] if len(levels) > 1 else 0
+    parts = report.parts({"prune": ahead, "measure": sum(shares.values()) - ahead})
     try:
         prune_ahead(prepared, levels, store, parts["prune"], keep=groups[0])
         for group, part in parts["measure"].each(groups, list(map(len, groups))):
