@@ -149,6 +149,15 @@ class Study:
         """What its levels were measured with, each once, as far as they say."""
         return tuple(dict.fromkeys(level.measured_with for level in self.levels if level.machine))
 
+    @property
+    def solver(self) -> str | None:
+        """The method's solver by its word in the identity, see `studies.stored`; None where it has
+        none.
+        """
+        method = (self.identity.get("plan") or {}).get("method", {})
+        word: str | None = method.get("solver")
+        return word
+
     def level(self, sparsity: float) -> LevelResult | None:
         """The level at this sparsity, if it was measured."""
         return next((level for level in self.levels if abs(level.sparsity - sparsity) < 1e-9), None)

@@ -47,6 +47,11 @@ SHORTEST_KEY = 6  # digits of a key, where no setting tells two studies apart
 LISTED_LEVELS = 4  # sparsities that a title lists one by one
 
 
+# What tells studies of one method apart, by the word in their identity: "adaptive" meant the first
+# solver until December 2026.
+SOLVER_WORDS = {"joint": "first joint solver", "joint-relaxed": "new joint solver"}
+
+
 class Listed(Protocol):
     """A study, or its row in a list."""
 
@@ -58,6 +63,11 @@ class Listed(Protocol):
     @property
     def about(self) -> dict[str, Any]:
         """What the study's record says of model, data, method, attack and counts."""
+        ...
+
+    @property
+    def solver(self) -> str | None:
+        """The method's solver by its word in the study's identity."""
         ...
 
 
@@ -220,6 +230,7 @@ def _settings(studies: Sequence[Listed]) -> list[list[str]]:
     abouts = [study.about for study in studies]
     settings = sorted({name for about in abouts for name in about["spec"]} - NAMED)
     return [
+        [SOLVER_WORDS.get(study.solver or "", "") for study in studies],
         [f"seed {about['seed']}" for about in abouts],
         *(
             [f"{about['counts'][name]} {words}" for about in abouts]
@@ -253,7 +264,7 @@ def _distinct(
             for name in set(names)
         }
         names = [
-            f"{name}, {value}" if len(variants[name]) > 1 else name
+            f"{name}, {value}" if len(variants[name]) > 1 and value else name
             for name, value in zip(names, values, strict=True)
         ]
     return _with_keys(names, studies)

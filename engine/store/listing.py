@@ -59,8 +59,7 @@ def _summary(store: Store, path: Path) -> dict[str, Any] | None:
 
 
 def _head_summary(head: Study) -> dict[str, Any]:
-    plan = head.identity.get("plan") or {}
-    return {"about": head.about, "solver": plan.get("method", {}).get("solver")}
+    return {"about": head.about, "solver": head.solver}
 
 
 def _add(part: dict[str, Any], entry: Entry, layer: Path) -> None:

@@ -14,6 +14,5 @@ def stored_settings(study: Study) -> dict[str, Any]:
     """
     settings = dict(study.about["spec"])
     if "method" in settings:
-        plan = (study.identity.get("plan") or {}).get("method", {})
-        settings["method"] = stored_name(settings["method"], plan.get("solver"))
+        settings["method"] = stored_name(settings["method"], study.solver)
     return settings

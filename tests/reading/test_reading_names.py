@@ -51,6 +51,16 @@ def test_every_stored_study_has_a_name_of_its_own_also_beside_those_of_the_evide
         assert not any("·" in name for name in names), "a setting tells them apart, not a key"
 
 
+def test_a_study_of_the_first_joint_solver_is_told_from_one_of_today() -> None:
+    former = a_study(plan={"method": {"solver": "joint"}})
+    today = a_study(plan={"method": {"solver": "joint-relaxed"}})
+    others = [a_study(method="sparsegpt"), former]
+    expected = ["first joint solver", "new joint solver"]
+    assert full_names([former, today]) == [f"{full_names([today])[0]}, {word}" for word in expected]
+    assert short_names([former, today]) == expected
+    assert not any("solver" in name for name in [*full_names(others), *short_names(others)])
+
+
 def test_a_method_is_called_as_in_the_literature_under_its_old_name_too() -> None:
     titles = {
         "adaptive": "Adaptive",
