@@ -10,6 +10,7 @@ from prunescope.engine.data.draw import drawn_rows
 from prunescope.engine.data.load import EMBEDDED, looks_like_path, read_source
 from prunescope.engine.errors import DataError
 from prunescope.engine.evaluation.measure import Predictions
+from prunescope.engine.formatting import pluralize
 from prunescope.engine.models.files import check_model_path
 from prunescope.engine.models.victim import Victim, load_victim
 from prunescope.engine.progress import SILENT, Progress
@@ -59,6 +60,9 @@ class PreparedStudy:
         return self.data.attacked
 
 
+LEAST_HELD_OUT = 2  # texts; the error of a single one has no unit
+
+
 def check_spec(spec: StudySpec) -> Plan:
     """Check settings before anything is loaded. Raises SettingError."""
     plan = Plan.named(
@@ -103,6 +107,7 @@ def prepare(
     # before the draw, so that the message counts rows as the file does
     check_labels(dataset.evaluation, victim.num_labels, f"{dataset.name}, evaluation")
     data = _study_data(dataset, spec)
+    _check_held_out(spec, data)
     identity = study_identity(spec, plan, data, victim)
     study = Study(key_of(identity), identity, study_about(spec, plan, data, victim))
     if any(spec.levels) and plan.method.calibrated:
@@ -124,6 +129,24 @@ def _study_data(dataset: Dataset, spec: StudySpec) -> StudyData:
     names = tuple(dataset.label_names or ())
     own = own_texts(calibration, dataset)
     return StudyData(dataset.name, names, calibration, held_out, evaluation, tuple(attacked), own)
+
+
+def _check_held_out(spec: StudySpec, data: StudyData) -> None:
+    """Raises DataError where held-out text is to decide something and is too little to vary."""
+    decided = [
+        name
+        for name, used in (
+            ("calibration_data", data.own < len(data.calibration)),
+            ("recover", spec.recover != "off"),
+        )
+        if used
+    ]
+    if decided and len(data.held_out) < LEAST_HELD_OUT:
+        raise DataError(
+            f"Held-out text decides how far `{decided[-1]}` goes, and {data.name} leaves "
+            f"{pluralize(len(data.held_out), 'text')} for it; give more training data, or leave "
+            f"`{decided[-1]}` out."
+        )
 
 
 def _unused_files(spec: StudySpec, data: StudyData) -> list[str]:

@@ -287,3 +287,13 @@ def test_the_time_of_a_recovery_is_in_the_estimate(spec: StudySpec, store: Store
     assert plain.seconds is not None and tuned.seconds is not None
     assert tuned.seconds > plain.seconds
     assert estimate(spec, rows).about == "Every level is stored already."
+
+
+@pytest.mark.parametrize("setting", ["recover", "calibration_data"])
+def test_one_held_out_text_decides_nothing(spec: StudySpec, further: Path, setting: str):
+    value = {"recover": "global", "calibration_data": str(further)}[setting]
+    short_of_text = replace(spec, held_out=1, calibration=600)
+    prepare(short_of_text)
+    with pytest.raises(DataError, match=f"how far `{setting}` goes, and .* leaves 1 text for it"):
+        prepare(replace(short_of_text, **{setting: value}))
+    prepare(replace(short_of_text, held_out=2, **{setting: value}))
