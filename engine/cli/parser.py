@@ -78,6 +78,20 @@ class CommandParser(argparse.ArgumentParser):
         hint = f"ee {self.prog} --help.\n"
         self.exit(2, f"{sentence} S{hint}" if sentence[-1] in "?." else f"{sentence}; s{hint}")
 
+    def _get_option_tuples(self, option_string: str) -> Any:
+        """The options that an abbreviation may mean, argparse's records of them.
+
+        Of two, one of which begins with the other, it is the shorter: `--calib` meant
+        `--calibration` before there was `--calibration-data`.
+        """
+        records: list[Any] = super()._get_option_tuples(option_string)
+        names = {record[1] for record in records}
+        return [
+            record
+            for record in records
+            if not any(record[1] != name and record[1].startswith(name) for name in names)
+        ]
+
     def format_help(self) -> str:
         """Usage, what the command does, its options by group, its examples."""
         about, options = self._get_formatter(), self._get_formatter()
