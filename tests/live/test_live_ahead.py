@@ -42,16 +42,6 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def front() -> MadeUpBench:
-    return MadeUpBench()
-
-
-@pytest.fixture
-def back() -> MadeUpBench:
-    return MadeUpBench()
-
-
-@pytest.fixture
 def ahead(front: MadeUpBench, back: MadeUpBench, clock: Clock) -> Ahead:
     return Ahead(front, back, clock)
 

@@ -44,16 +44,6 @@ def end(job: LiveJob, *sides: dict[str, Any], unready: tuple[str, ...] = ()) -> 
 
 
 @pytest.fixture
-def front() -> MadeUpBench:
-    return MadeUpBench()
-
-
-@pytest.fixture
-def back() -> MadeUpBench:
-    return MadeUpBench()
-
-
-@pytest.fixture
 def run(front: MadeUpBench, back: MadeUpBench) -> AttackRun:
     return AttackRuns(front, back).submit("attack", **ASKED)
 

@@ -14,16 +14,6 @@ ASKED = {"study": "f" * 64, "sparsity": 0.63, "text": "a fine film", "adversaria
 
 
 @pytest.fixture
-def front() -> MadeUpBench:
-    return MadeUpBench()
-
-
-@pytest.fixture
-def back() -> MadeUpBench:
-    return MadeUpBench()
-
-
-@pytest.fixture
 def run(front: MadeUpBench, back: MadeUpBench) -> LookRun:
     return LookRuns(front, back).submit("look", **ASKED)
 
